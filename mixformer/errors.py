@@ -198,6 +198,7 @@ _OF_PLACES = {
     errno.ENOTDIR: "there is a file where a folder is expected; check the path",
     errno.EISDIR: "there is a folder where a file is expected; check the path",
     errno.ELOOP: "links lead in a circle; check the path",
+    errno.EPIPE: "the program that reads it has ended; let it read to the end, or write a file",
     errno.EIO: "the disk or the network folder does not answer; check it and run the same command again",
     errno.EACCES: "this user may not write there or read it; take another folder, or change its permissions",
     errno.EPERM: "this user may not write there or read it; take another folder, or change its permissions",

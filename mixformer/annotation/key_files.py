@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mixformer.annotation.edits import add_target, remove_key, set_key
-from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
+from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
+from mixformer.annotation.project_checks import check_key
 from mixformer.errors import BoxError, first_few, shown
 from mixformer.video.targets import MOST_TARGETS, Target, in_line, target_rows, whole
 
@@ -53,10 +54,7 @@ def read_keys(path: str | Path, video: AnnotatedVideo, start: int = 0, label: st
     project = AnnotationProject(video)
     for id, of_target in sorted(rows.items()):
         project = _add(project, id, _label(id, of_target) or label, of_target[0][0])
-        for where, row in of_target:
-            project = _with_key(project, id, row, where, start)
-        for where, row in of_target:
-            project = _with_stop(project, id, row, where, start)
+        project = _with_rows(project, id, of_target, start)
     return project
 
 
@@ -117,8 +115,7 @@ def keys_of_targets(targets: list[Target], video: AnnotatedVideo) -> AnnotationP
     for target in targets:
         project = _add(project, target.id, "", target.where)
         row = {"frame": target.start, "box": target.box, "stop": target.stop}
-        project = _with_key(project, target.id, row, target.where, 0)
-        project = _with_stop(project, target.id, row, target.where, 0)
+        project = _with_rows(project, target.id, [(target.where, row)], 0)
     return project
 
 
@@ -143,25 +140,37 @@ def _add(project: AnnotationProject, id: int, label: str, where: str) -> Annotat
         return add_target(project, id, label)
 
 
-def _with_key(project: AnnotationProject, id: int, row: Mapping[str, Any], where: str, start: int) -> AnnotationProject:
-    with in_line(where):
-        frame, box = whole(row.get("frame"), "frame", start), None if _is_empty(row["box"]) else row["box"]
-        if project.target(id).key_at(frame):
-            raise BoxError(f"target {id} has a key box in frame {frame} already; keep one of them")
-        return set_key(project, id, frame, box, is_true(row.get("occluded"), "occluded"))
-
-
-def _with_stop(
-    project: AnnotationProject, id: int, row: Mapping[str, Any], where: str, start: int
+def _with_rows(
+    project: AnnotationProject, id: int, rows: list[tuple[str, Mapping[str, Any]]], start: int
 ) -> AnnotationProject:
-    """Mark a target as absent from the frame that a line names as `stop`, unless it has a key box there."""
-    with in_line(where):
-        frame, stop = (whole(row.get(name), name, other) for name, other in (("frame", start), ("stop", 10**9)))
-        if stop <= frame:
-            raise BoxError(f"stop is the number after the last frame, so it must be above {frame}, not {stop}")
-    if stop >= project.video.frame_count or project.target(id).key_at(stop):
-        return project
-    return set_key(project, id, stop, None)
+    """Give a target the key boxes of its lines, all at once: a copy of the target for each line would take for ever."""
+    keys: dict[int, KeyBox] = {}
+    for where, row in rows:
+        with in_line(where):
+            key = _key_of(row, project.video, start)
+            if key.frame in keys:
+                raise BoxError(f"target {id} has a key box in frame {key.frame} already; keep one of them")
+            keys[key.frame] = key
+    for where, row in rows:
+        with in_line(where):
+            stop = _stop_of(row, start)
+        if stop < project.video.frame_count and stop not in keys:
+            keys[stop] = KeyBox(stop, None)
+    ordered = tuple(keys[frame] for frame in sorted(keys))
+    return project.with_target(replace(project.target(id), keys=ordered))
+
+
+def _key_of(row: Mapping[str, Any], video: AnnotatedVideo, start: int) -> KeyBox:
+    frame, box = whole(row.get("frame"), "frame", start), None if _is_empty(row["box"]) else row["box"]
+    return check_key(KeyBox(frame, box, is_true(row.get("occluded"), "occluded")), video)
+
+
+def _stop_of(row: Mapping[str, Any], start: int) -> int:
+    """Return the frame from which a target is absent, as its line says."""
+    frame, stop = (whole(row.get(name), name, other) for name, other in (("frame", start), ("stop", 10**9)))
+    if stop <= frame:
+        raise BoxError(f"stop is the number after the last frame, so it must be above {frame}, not {stop}")
+    return stop
 
 
 def is_true(value: Any, name: str) -> bool:

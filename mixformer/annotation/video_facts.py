@@ -80,6 +80,11 @@ def is_same_video(video: AnnotatedVideo, path: str | Path) -> bool:
     return (video.size, video.head) == _identity(_as_path(path))
 
 
+def is_other_video(video: AnnotatedVideo, path: str | Path) -> bool:
+    """Tell whether a file or folder is known to be another one than a project's video."""
+    return bool(video.size or video.head) and not is_same_video(video, path)
+
+
 def _as_path(value: object) -> Path:
     if not isinstance(value, str | Path):
         raise ConfigError(f"a file or a folder must be a path, not {shown(value, 60)}")

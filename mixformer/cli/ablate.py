@@ -58,10 +58,12 @@ def run(options: Namespace) -> None:
     from mixformer.files import write_text
     from mixformer.run.executor import Completed, Failed
     from mixformer.training import ablation_report, run_ablation
+    from mixformer.training.ablation_measures import require_few_seeds
 
     console = make_console(quiet=options.quiet)
     if options.seeds < 1:
         raise ConfigError("--seeds must be 1 or more")
+    require_few_seeds(range(min(options.seeds, 10**9)))
     if options.list:
         _list(console, options.name, options.seeds, options.out)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,14 @@ from mixformer.cli.corrected_track import note_beside, report_project, tracked_p
 from mixformer.cli.data_exchange import add_export_options, pictures_from
 from mixformer.cli.parser import add_flag, add_model, add_option, add_quiet, add_runtime
 from mixformer.cli.settings_options import add_settings
-from mixformer.errors import ConfigError, DataError
+from mixformer.errors import ConfigError, DataError, OutputError
+from mixformer.files.partial_names import own_places, real_path
 
 if TYPE_CHECKING:
     from mixformer.annotation import AnnotatedVideo, AnnotationProject
     from mixformer.run.resuming import ResumeFile
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = """Track between the boxes that you drew, and write the file of an annotation tool.
 
@@ -66,10 +70,11 @@ def run(options: Namespace) -> None:
     from mixformer.annotation.project_files import ENDING
     from mixformer.files.places import claimed, require_apart, require_place
     from mixformer.files.special_files import is_special
+    from mixformer.weights.catalog import files_of_model
 
     if (options.to is None) != (options.out is None) or (options.to is None and options.project is None):
         raise ConfigError("give --to FORMAT with --out FILE, or --project FILE, or all of them")
-    inputs = [options.source]
+    inputs = [options.source, *files_of_model(options.model)]
     if not options["keys"].name.endswith(ENDING):  # a project may be tracked and saved again
         inputs.append(options["keys"])
     how = {"pictures": pictures_from(options), "overwrite": options.overwrite}
@@ -78,6 +83,8 @@ def run(options: Namespace) -> None:
         check_export(options.to, options.out, **how)
     if options.project is not None:
         require_apart(options.project, inputs)
+        if options.to is not None:
+            _require_two_places(options.out, options.project)
     video = look_at_video(options.source, options.project)
     outputs = {"project": options.project} if options.project is not None else {"annotations": options.out}
     note = note_beside(options, outputs, {"direction": options.direction, "again": options.again})
@@ -86,6 +93,15 @@ def run(options: Namespace) -> None:
     first = next(iter(outputs.values()))
     with nullcontext() if is_special(first) else claimed(first):  # a page that has the project open has claimed it too
         _annotate(options, video, outputs, note, how)
+
+
+def _require_two_places(out: Path, project: Path) -> None:
+    """Raise OutputError if one result would be written over the other, or into its folder; neither may be there yet."""
+    home, place = real_path(out), real_path(project)
+    if {*own_places(out)} & {*own_places(project)}:
+        raise OutputError(f"--out and --project would both be written to {project}; give one of them another name")
+    if home in place.parents:
+        raise OutputError(f"the project {project} would be in the folder {out}, which --out makes; put it beside that")
 
 
 def _annotate(
@@ -119,6 +135,7 @@ def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
     from mixformer.annotation import change_target, clear_tracked, is_same_video, load_project, read_keys
     from mixformer.annotation.key_files import tracked_before
     from mixformer.annotation.project_files import ENDING
+    from mixformer.annotation.video_facts import is_other_video
 
     keys: Path = options["keys"]  # a namespace has a method of this name
     if keys.name.endswith(ENDING):
@@ -126,9 +143,11 @@ def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
         same = (project.video.width, project.video.height, project.video.frame_count)
         if same != (video.width, video.height, video.frame_count):
             raise ConfigError(f"{keys} is a project of another video than {options.source}")
+        if other := is_other_video(project.video, options.source):
+            log.warning("%s is of another file than %s; your boxes count, and all is tracked again", keys, video.path)
         project, before = replace(project, video=video), keys
         for target in project.targets:
-            project = clear_tracked(project, target.id) if options.again else project
+            project = clear_tracked(project, target.id) if options.again or other else project
             project = change_target(project, target.id, target.label or options.label)
     else:
         project, before = read_keys(keys, video, label=options.label), options.project

@@ -60,12 +60,15 @@ def run(options: Namespace) -> None:
     """Measure, print and write."""
     from mixformer.bench import BenchmarkOptions, measure_tracking, parse_cases
     from mixformer.errors import ConfigError
-    from mixformer.files.places import require_place
+    from mixformer.files.places import require_apart, require_place
     from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
+    from mixformer.weights.catalog import files_of_model
 
     if (options.clip is None) != (options.box is None):
         raise ConfigError("--clip and --box belong together: the target's x, y, width and height in its first frame")
     if options.json:
+        models = [file for name in options.models.split(",") for file in files_of_model(name.strip())]
+        require_apart(options.json, [options.clip or DEMO_CLIP, *models])
         require_place(options.json, options.overwrite)
     how = BenchmarkOptions(
         **{name: options[name] for name in ("frames", "rounds", "threads", "device")},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
@@ -73,6 +72,7 @@ def _write_sequences(project: AnnotationProject, options: Namespace) -> None:
     from mixformer.annotation.formats.contents import ExportContents
     from mixformer.annotation.formats.training_folder import write_training
     from mixformer.data.importers.folder_writer import put_sequence, require_sequence_place
+    from mixformer.files.staging import staging_folder
 
     out, images = options.out, options.images
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def _write_sequences(project: AnnotationProject, options: Namespace) -> None:
         if out.is_dir():
             for name in {Path(name).parts[0] for name in write_training(ExportContents(project))}:
                 require_sequence_place(out / name, options.overwrite)
-            made = Path(stack.enter_context(TemporaryDirectory(prefix=".import.", suffix=".partial", dir=out)), "new")
+            made = stack.enter_context(staging_folder(out / "import")) / "new"
         export_annotations(project, "folder", made, video=images, progress=lambda done, of: show(f"{done} of {of}"))
         for folder in made.iterdir() if made != out else ():
             put_sequence(folder, out / folder.name, options.overwrite)

@@ -22,6 +22,7 @@ from mixformer.cli.deprecated import renew
 from mixformer.cli.parser import add_verb, make_parser
 from mixformer.cli.usage import no_command
 from mixformer.errors import CheckpointError, MixFormerError, OutputError, SourceError, printable, remedy
+from mixformer.files import pipes_kept
 from mixformer.optional import explain_missing
 from mixformer.run.stopping import exit_code_of_stop, stops_as_errors
 
@@ -107,7 +108,7 @@ def _main(arguments: Sequence[str]) -> int:
     _set_up_logging(errors, settings.debug)
     try:
         os.getcwd()  # without a current folder, libraries end the process
-        with stops_as_errors(), explain_missing(f"mixformer {settings.subcommand}"):
+        with stops_as_errors(), pipes_kept(), explain_missing(f"mixformer {settings.subcommand}"):
             _module(settings.subcommand).run(settings[settings.subcommand])
     except KeyboardInterrupt as stop:
         errors.print("stopped; the files written so far are valid")

@@ -37,8 +37,9 @@ def add_options(made: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Check the results, pack them and print the path."""
     from mixformer.evaluation import expected_sequences, write_submission
-    from mixformer.files.places import require_place
+    from mixformer.files.places import require_apart, require_place
 
+    require_apart(options.out, options.results.glob("*.txt"))
     require_place(options.out, options.overwrite)
     expected = expected_sequences(
         options.format, options.results, root=options.root, split=options.split, part=options.part

@@ -73,10 +73,11 @@ def run(options: Namespace) -> None:
     from mixformer.engines import select_engine
     from mixformer.run import check_outputs, track_video
     from mixformer.video import open_video
+    from mixformer.weights.catalog import files_of_model
 
     # 1. Check everything that is quick to check before the model is loaded.
     several = options.targets is not None
-    inputs = [options.source, *([options.targets] if several else [])]
+    inputs = [options.source, *([options.targets] if several else []), *files_of_model(options.model)]
     wanted = outputs_from(options, options.source, lambda outputs: _goes_on(options, outputs))
     outputs = check_outputs(wanted, inputs, overwrite=options.overwrite, going_on=True)
     if needs_project(options):

@@ -100,6 +100,8 @@ def _no_option(word: str, parser: ArgumentParser) -> str:
     if flag in _GENERAL:
         return f"{flag} goes before the command: mixformer {flag} {parser.prog.split()[-1]} ..."
     known = [option for action in parser._actions for option in action.option_strings]
+    if flag in known:
+        return f"{flag} comes after --, behind which nothing is an option; put it before that"
     return f"there is no option {flag}{did_you_mean(flag, [*known, *_GENERAL])}"
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from bisect import bisect_left
 from pathlib import Path
 
 from mixformer.errors import DataError
+from mixformer.files.zip_damage import ZIP_DAMAGE
 
-_DAMAGED = (
-    OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, struct.error,
-    OverflowError, MemoryError,
-)  # fmt: skip
 _UNPACKED, _RATIO = 64 * 2**20, 100  # an entry of more bytes than this must not be so many times its packed size
 
 
@@ -24,7 +19,7 @@ class ZipArchive:
         """Raises DataError if this is not a readable zip file, or an entry is there twice or leads out of it."""
         try:
             self._file = zipfile.ZipFile(path)
-        except _DAMAGED as error:
+        except ZIP_DAMAGE as error:
             raise DataError(f"cannot open {path} as a zip file: {error}; is the download complete?") from error
         self.path = path
         self._names: list[str] = []
@@ -43,7 +38,7 @@ class ZipArchive:
             raise DataError(f"cannot read {key} of {self.path}: {sizes}, too much for a picture or an annotation")
         try:
             return self._file.read(entry)
-        except _DAMAGED as error:
+        except ZIP_DAMAGE as error:
             reason = f"{type(error).__name__}: {error}"
             raise DataError(f"cannot read {key} of {self.path}: {reason}; is the download complete?") from error
 

@@ -18,6 +18,7 @@ from mixformer.errors import ConfigError, DataError, MixFormerError
 from mixformer.evaluation.manifest import RunManifest
 from mixformer.evaluation.result_files import RawResult, read_result, result_paths, write_result
 from mixformer.evaluation.sequence_runner import TrackerLike, run_tracker
+from mixformer.files import first_twice
 from mixformer.files.partial_names import is_folder_name
 from mixformer.run.executor import Completed, Event, Executor, Failed, Work
 
@@ -160,8 +161,7 @@ def run_evaluation(
 def sequence_names(sequences: Sequence[VideoSequence]) -> list[str]:
     """Names of the sequences, without reading the annotations of a lazy data set; two equal ones raise ConfigError."""
     names = list(sequences.names if isinstance(sequences, LazySequences) else [each.name for each in sequences])
-    if len(set(names)) < len(names):
-        twice = next(name for number, name in enumerate(names) if name in names[:number])
+    if (twice := first_twice(names)) is not None:
         raise ConfigError(f"two sequences are called {twice!r}; give them different names")
     return names
 

@@ -12,6 +12,8 @@ import math
 import os
 import select
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ _DEEPEST = 64  # objects and lists inside one another; no file of ours needs ten
 _MOST_DIGITS = 20  # of a whole number: 64 bits
 _PATIENCE = 10  # seconds until a pipe has something to read
 _CHECKED = 16 * 2**20  # letters; the parser's own limit of depth guards larger texts
+_pipes: dict[tuple[int, int], bytes] | None = None  # content by device and number; None: it is not kept
 
 
 def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LARGEST_ANNOTATION) -> str:
@@ -40,14 +43,12 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
     are replaced would be another label.
     """
     try:
-        with _open(path) as file:
-            is_text = b"\0" not in file.peek(1024)[:1024]
-            data = file.read(limit + 1) if is_text else b""
+        data = _bytes_of(Path(path), limit)
     except (OSError, ValueError) as problem:
         raise error(f"cannot read {path}: {problem}") from problem
     except MemoryError as problem:
         raise error(f"cannot read {path}: it does not fit into memory") from problem
-    if not is_text:
+    if b"\0" in data[:1024]:
         raise error(f"cannot read {path}: it is no text in UTF-8; check the name, or save it again as UTF-8")
     if len(data) > limit:
         raise error(f"cannot read {path}: it has more than {limit / 2**20:.0f} MB, so it is not what is meant here")
@@ -58,9 +59,33 @@ def read_text_file(path: str | Path, error: Problem = DataError, limit: int = LA
         raise error(f"cannot read {path}: line {line} is no text in UTF-8; save it again as UTF-8") from problem
 
 
-def _open(path: str | Path) -> io.BufferedReader:
+def _bytes_of(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file, at most one more than `limit`; of a file that is no text, the first ones."""
+    look = path.stat()
+    mark = None if stat.S_ISREG(look.st_mode) else (look.st_dev, look.st_ino)
+    if _pipes is not None and mark in _pipes:
+        return _pipes[mark]
+    with _open(path) as file:
+        head = file.peek(1024)[:1024]
+        data = head if b"\0" in head else file.read(limit + 1)
+    if _pipes is not None and mark is not None:
+        _pipes[mark] = data
+    return data
+
+
+@contextmanager
+def pipes_kept() -> Iterator[None]:
+    """Keep what pipes gave, so that one that is named once can be read several times, as a file can."""
+    global _pipes
+    _pipes = {}
+    try:
+        yield
+    finally:
+        _pipes = None
+
+
+def _open(path: Path) -> io.BufferedReader:
     """Open a file; a pipe that nobody writes into is a TimeoutError, since reading it would never end."""
-    path = Path(path)
     if os.name != "posix" or not stat.S_ISFIFO(path.stat().st_mode):
         return path.open("rb")
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -133,12 +158,21 @@ def _finite_number(digits: str) -> float:
     return value
 
 
+def first_twice(names: Iterable[str]) -> str | None:
+    """Return the first name that is there for the second time; None if each is there once."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object, without a choice among several values of one key."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for number, name in enumerate(names) if name in names[:number])
+        twice = first_twice(name for name, _ in pairs)
         raise ValueError(f"the key {shown(twice, 60)} is there twice in one object; keep one of them")
     return made
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mixformer.errors import BoxError, ConfigError, DataError, OutputError, remedy, warn_deprecated
 from mixformer.files import LARGEST_SETTINGS, parse_json, path_kind, read_json_file, read_text_file, write_text
-from mixformer.files.partial_names import LONGEST, is_folder_name, real_path
+from mixformer.files.partial_names import LONGEST, is_folder_name, own_places, real_path
 from mixformer.imaging.boxes import parse_box
 from mixformer.imaging.images import list_pictures
 from mixformer.run.video_task import VideoTask
@@ -145,6 +145,7 @@ def read_jobs(
         ConfigError: if the file cannot be read, an entry is no video, two have one name, or a format is unknown; the
             message names file and entry.
         BoxError: if a file of targets is wrong.
+        OutputError: if a result would take the place of this file, or of a file of targets.
 
     Example:
         >>> from pathlib import Path
@@ -157,7 +158,9 @@ def read_jobs(
     path, out = Path(path), Path(out)
     require_formats(write)
     jobs: dict[str, VideoJob] = {}
+    inputs = {real_path(path)}
     for where, row in _rows(path):
+        inputs |= {real_path(path.parent / str(row["targets"]))} if "targets" in row else set()
         try:
             job = _job(row, path.parent, where, out)
         except BoxError as error:
@@ -171,7 +174,16 @@ def read_jobs(
         jobs[key] = replace(job, write=tuple(dict.fromkeys(write)), settings=settings)
     if not jobs:
         raise ConfigError(f"{path} holds no videos; {_HOW}")
+    for job in jobs.values():
+        _require_apart(job, inputs)
     return list(jobs.values())
+
+
+def _require_apart(job: VideoJob, inputs: set[Path]) -> None:
+    """Raise OutputError if a result would take the place of the list of videos, or of a file of targets."""
+    for place in (*job.outputs.values(), job.folder / _DONE):
+        if taken := inputs.intersection(own_places(place)):
+            raise OutputError(f"{place} would replace {taken.pop()}, which is read; give another folder as --out")
 
 
 def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:

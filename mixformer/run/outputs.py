@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from mixformer.errors import OutputError
+from mixformer.errors import ConfigError, OutputError, shown
 from mixformer.files.partial_names import own_places
 from mixformer.files.places import require_apart, require_name, require_place
 from mixformer.files.special_files import is_special
@@ -87,10 +87,9 @@ def check_outputs(
         Traceback (most recent call last):
         mixformer.errors.ConfigError: cannot write gif; there are: video, json, csv, mot, masks
     """
-    require_formats(outputs)
+    paths = output_paths(outputs)
     if "masks" in outputs:
         require("cv2", "masks by GrabCut")
-    paths = {name: Path(path) for name, path in outputs.items()}
     places: dict[Path, str] = {}
     sources = list(inputs)
     for path in paths.values():
@@ -107,6 +106,17 @@ def check_outputs(
                 raise OutputError(f"{other} and {name} would both be written to {place}; give one of them another name")
         require_place(path, overwrite or name in unfinished)
     return paths
+
+
+def output_paths(outputs: Outputs) -> dict[str, Path]:
+    """Return the paths of results by format. Raises ConfigError if these are no such names and paths."""
+    if not isinstance(outputs, Mapping):
+        raise ConfigError(f'outputs are paths by format, such as {{"json": "boxes.jsonl"}}, not {shown(outputs)}')
+    require_formats(outputs)
+    for name, path in outputs.items():
+        if not isinstance(path, str | Path) or not str(path):
+            raise ConfigError(f"the result {name} is written to a path, not to {shown(path, 60)}")
+    return {name: Path(path) for name, path in outputs.items()}
 
 
 class VideoOutput:

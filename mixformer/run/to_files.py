@@ -11,7 +11,7 @@ from typing import Any
 from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, shown
 from mixformer.imaging.notebook_parts import NotebookBar
-from mixformer.run.outputs import Outputs, TrackedFrame
+from mixformer.run.outputs import Outputs, TrackedFrame, output_paths
 from mixformer.run.video_loop import run_videos
 from mixformer.run.video_run import VideoRun
 from mixformer.run.video_summary import VideoSummary
@@ -83,8 +83,7 @@ def track_video(
         >>> len(open("boxes.jsonl").readlines())
         5
     """
-    if not isinstance(outputs, Mapping):
-        raise ConfigError(f'outputs are paths by format, such as {{"json": "boxes.jsonl"}}, not {shown(outputs)}')
+    outputs = output_paths(outputs)
     if not isinstance(tracker, MultiTracker | None):
         raise ConfigError(f"tracker must be a mixformer.MultiTracker(...), not {shown(tracker)}")
     with ExitStack() as stack:

@@ -34,6 +34,7 @@ Measured = dict[str, Any]
 _JITTERED = Augmentation(
     center_jitter=1.5, scale_jitter=0.2, gray_prob=0, flip_prob=0, brightness=0, contrast=0, blur_prob=0
 )
+_MOST_SEEDS = 1000
 _CROPS = 48  # of a sequence, at most
 _ROUNDS, _WARM = 8, 2  # calls that are timed, and those before them
 
@@ -124,6 +125,12 @@ def measure_speed(variant: str, changes: Mapping[str, Any], device: str) -> Meas
         seconds.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
     passed, busy = (min(each) for each in zip(*seconds[_WARM:], strict=True))
     return {"value": 1 / passed, "cpu_seconds": busy, "device": torch.device(device).type, **sizes(config)}
+
+
+def require_few_seeds(seeds: Sequence[int]) -> None:
+    """Raise ConfigError if a table would be trained with more seeds than anybody can wait for."""
+    if len(seeds) > _MOST_SEEDS:
+        raise ConfigError(f"a table is trained with up to {_MOST_SEEDS} seeds, not {len(seeds)}; take fewer")
 
 
 def require_same_test(files: Iterable[Path], test: Path) -> None:

@@ -19,6 +19,7 @@ from mixformer.training.ablation_measures import (
     measure_crops,
     measure_speed,
     measure_tracking_of,
+    require_few_seeds,
     require_same_test,
 )
 from mixformer.training.ablation_tables import STEPS, AblationRow, AblationTable, ablation
@@ -146,7 +147,9 @@ def run_ablation(
         >>> [row.label for row in result.table.rows][-1]
         'prediction tokens'
     """
+    require_few_seeds(seeds)
     table = _with_rows(ablation(key), rows)
+    wanted = _with_only(table, only)
     shop = replace(
         _shop(Path(out), scale, data, test, steps, device),
         start=Path(start) if start else None,
@@ -155,7 +158,6 @@ def run_ablation(
     )
     executor = SerialExecutor() if executor is None else executor
     result = AblationResult(table, scale, tuple(seeds))
-    wanted = _with_only(table, only)
     if shop.test is not None:
         require_same_test((measured_file(shop.out, row, seed) for row in table.rows for seed in seeds), shop.test)
     together = getattr(executor, "workers", 1) > 1

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, shown
 from mixformer.files import parse_json
 
 KEYS = {
@@ -137,7 +137,7 @@ def _parse(change: str) -> tuple[str, Any]:
     if not equals or not key:
         raise ConfigError(f"{change!r} does not change a recipe; write key=value, such as optimizer.lr=1e-4")
     try:
-        value = parse_json(text, "the value", ConfigError)
+        value = parse_json(text, f"the value of {shown(key, 60)}", ConfigError)
     except ConfigError as error:  # JSON with values that cannot be used is an error, any other text is text
         if not isinstance(error.__cause__, json.JSONDecodeError):
             raise

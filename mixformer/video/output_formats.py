@@ -106,7 +106,7 @@ OUTPUT_FORMATS = {
 
 def require_formats(names: Iterable[str]) -> None:
     """Raise ConfigError if a name is no output format; the message lists the formats."""
-    if unknown := sorted(set(names) - set(OUTPUT_FORMATS)):
+    if unknown := sorted(set(map(str, names)) - set(OUTPUT_FORMATS)):
         raise ConfigError(f"cannot write {', '.join(unknown)}; there are: {', '.join(OUTPUT_FORMATS)}")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mixformer.configs.runtime import OldKeywords, Runtime, with_old_keywords
 from mixformer.configs.variants import DEFAULT_MODEL
-from mixformer.errors import ConfigError
+from mixformer.errors import ConfigError, MixFormerError, shown
 from mixformer.masks.refiner import Mask, MaskRefiner, TargetRefiner, refiner_for
 from mixformer.types import Box, Image, TrackResult
 from mixformer.vot.regions import Region, region_box
@@ -113,7 +113,8 @@ def open_session(
 def load_refiner(name: str) -> MaskRefiner | TargetRefiner:
     """Load a mask refiner: "grabcut", or your own as "module:factory", which `factory()` returns.
 
-    Raises ConfigError if there is no such module or factory, and MissingDependencyError if "grabcut" lacks OpenCV.
+    Raises ConfigError if there is no such module or factory, or it makes no refiner, and MissingDependencyError if
+    "grabcut" lacks OpenCV.
     """
     if name == GRABCUT:
         from mixformer.masks.grabcut import GrabCutRefiner
@@ -122,8 +123,15 @@ def load_refiner(name: str) -> MaskRefiner | TargetRefiner:
     module, _, factory = name.partition(":")
     try:
         refiner: MaskRefiner | TargetRefiner = getattr(import_module(module), factory)()
-    except (ImportError, AttributeError, ValueError) as error:
+    except MixFormerError:
+        raise
+    except (Exception, SystemExit) as error:  # a module of somebody else may raise anything
         raise ConfigError(
-            f"no mask refiner {name!r}: {error}; give {GRABCUT!r} or module:factory, with the module on PYTHONPATH"
+            f"no mask refiner {name!r}: {type(error).__name__} {error}; give {GRABCUT!r} or module:factory, with the "
+            "module on PYTHONPATH"
         ) from error
+    if not (callable(refiner) or callable(getattr(refiner, "start", None))):
+        raise ConfigError(
+            f"the mask refiner {name!r} made {shown(refiner, 60)}, which is no function; see docs/masks.md"
+        )
     return refiner

@@ -16,6 +16,7 @@ from mixformer.imaging.notebook_parts import html_table
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+_MODEL_FILES = ("*.safetensors", "*.onnx", "*.xml", "*.bin")
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _ZOOS = {"mixformerv2": "https://github.com/MCG-NJU/MixFormerV2", "mix": "https://github.com/MCG-NJU/MixFormer"}
@@ -138,6 +139,15 @@ def find_weights(name_or_path: str | Path) -> Path:
         )
     near = did_you_mean(name, MODELS) or "; `mixformer models` lists the named models"
     raise CheckpointError(f"no model, folder or file named {name!r}{near}")
+
+
+def files_of_model(name_or_path: str | Path) -> list[Path]:
+    """Return the files that a model is read from, so that no result takes their place; none for a name."""
+    path = Path(name_or_path)
+    kind = path_kind(path)
+    if kind == "folder" and path_kind(path / CONFIG_FILE):
+        return [path / CONFIG_FILE, *(file for pattern in _MODEL_FILES for file in path.glob(pattern))]
+    return [path] if kind == "file" else []
 
 
 def _license(name: str) -> str:

@@ -14,8 +14,8 @@ import torch
 from mixformer.configs.model import ModelConfig
 from mixformer.errors import ConfigError, OutputError
 from mixformer.files import write_files
-from mixformer.files.places import claimed_folder, require_place
-from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE
+from mixformer.files.places import claimed_folder, require_apart, require_place
+from mixformer.weights.catalog import CONFIG_FILE, WEIGHTS_FILE, files_of_model
 from mixformer.weights.load_save import ModelWeights, load_weights, save_weights
 from mixformer.weights.official_names import to_mmtracking_names, to_official
 
@@ -89,6 +89,7 @@ def convert(
     else:
         if out.is_dir():
             raise OutputError(f"{out} is a folder; give a file name such as {out / 'model.pth.tar'}")
+        require_apart(out, files_of_model(source))
         require_place(out, overwrite)
         weights = load_weights(source, overrides=overrides)
         if weights.config.elimination:

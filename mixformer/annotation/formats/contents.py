@@ -20,6 +20,8 @@ from mixformer.data.importers.tracks import FileTrack, FrameBoxes, folder_name
 from mixformer.errors import BoxError, ConfigError, DataError
 from mixformer.types import Box
 
+_MOST_LINKED = 2000  # boxes of a frame without ids: the time grows with the square
+
 NO_LABEL = "object"
 """The class of targets without a label, in formats that need one."""
 
@@ -171,19 +173,15 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
     before = -1
     for frame, things in sorted(frames.items()):
         open_ones, before = open_ones if frame == before + 1 else [], frame
-        pairs = [
-            (number, place)
-            for number in open_ones
-            for place, (label, _) in enumerate(things)
-            if tracks[number][0] == label
-        ]
-        ends = [[tracks[number][1][frame - 1] for number, _ in pairs], [things[place][1] for _, place in pairs]]
-        shares = overlaps(*(np.array(each, np.float64).reshape(-1, 4) for each in ends)).tolist()
+        if len(things) > _MOST_LINKED:
+            raise DataError(
+                f"frame {frame} holds {len(things)} boxes, and {_MOST_LINKED} can be told apart; leave some out"
+            )
         left = set(range(len(things)))
-        ranked = sorted(zip(shares, ((-number, place) for number, place in pairs), strict=True), reverse=True)
-        for overlap, (number, place) in ranked:
-            boxes = tracks[-number][1]
-            if overlap > 0 and place in left and frame not in boxes:
+        last = [(number, tracks[number][0], tracks[number][1][frame - 1]) for number in open_ones]
+        for number, place in _best_first(last, things):
+            boxes = tracks[number][1]
+            if place in left and frame not in boxes:
                 boxes[frame] = things[place][1]
                 left.remove(place)
         added: list[tuple[str, FrameBoxes]] = [(things[place][0], {frame: things[place][1]}) for place in sorted(left)]
@@ -193,6 +191,27 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
     if classes:
         tracks.sort(key=lambda track: classes.index(track[0]))
     return [FileTrack(number, boxes, label) for number, (label, boxes) in enumerate(tracks, 1)]
+
+
+def _best_first(
+    last: list[tuple[int, str, tuple[float, ...] | None]], things: list[tuple[str, Box]]
+) -> list[tuple[int, int]]:
+    """Return the number of a track and the place of a thing for each two that overlap, those that do most first.
+
+    Equal ones are in the order of tracks, from the first, and of things, from the last.
+    """
+    boxes = np.array([box for _, box in things], np.float64).reshape(-1, 4)
+    labels = np.array([label for label, _ in things], object)
+    found = [np.empty((3, 0))]
+    for number, label, box in last:
+        shares = np.where(
+            labels == label, overlaps(np.broadcast_to(np.array(box, np.float64), boxes.shape), boxes), 0.0
+        )
+        places = np.flatnonzero(shares > 0)
+        found.append(np.stack([shares[places], np.full(len(places), -number), places]))
+    shares, numbers, places = np.concatenate(found, axis=1)
+    order = np.lexsort((places, numbers, shares))[::-1]
+    return list(zip((-numbers[order]).astype(int).tolist(), places[order].astype(int).tolist(), strict=True))
 
 
 Reader = Callable[[Path, AnnotatedVideo], AnnotationProject]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
@@ -9,21 +10,24 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mixformer.annotation.formats.contents import ExportContents
 from mixformer.annotation.formats.format_table import ANNOTATION_FORMATS, AnnotationFormat
 from mixformer.annotation.formats.zipped import unzipped
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject
 from mixformer.annotation.project_checks import check_project
+from mixformer.annotation.video_facts import is_other_video
 from mixformer.configs.argument_checks import checked_functions
 from mixformer.errors import ConfigError, DataError, OutputError, did_you_mean, remedy, shown
 from mixformer.files import make_folder, write_files, write_text
 from mixformer.files.partial_names import real_path
 from mixformer.files.places import require_place
+from mixformer.files.staging import staging_folder
 from mixformer.imaging.images import jpeg_bytes
 from mixformer.types import Image
 from mixformer.video.reader import open_video
+
+log = logging.getLogger(__name__)
 
 _ENDINGS = {each.ending for each in ANNOTATION_FORMATS.values()} - {""}  # endings of exports that are one file
 
@@ -127,10 +131,12 @@ def export_annotations(
     places = chosen.pictures(contents) if wanted and chosen.pictures else {}
     if places and video is None:
         raise ConfigError(f"{format} needs the pictures; give the video, or leave the pictures out")
+    if places and video is not None and is_other_video(project.video, video):
+        log.warning("%s is another file than was annotated; look whether its pictures fit the boxes", video)
     place = real_path(path)  # a link to an empty folder stays one
     make_folder(place.parent)
-    with TemporaryDirectory(prefix=f".{place.name}.", suffix=".partial", dir=place.parent) as staging:
-        folder, packed = Path(staging, "export"), path.suffix.lower() == ".zip"
+    with staging_folder(place) as staging:
+        folder, packed = staging / "export", path.suffix.lower() == ".zip"
         if not packed:  # thousands of small files are written slowly
             _write_texts(folder, texts)
         if places and video is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from mixformer.errors import DataError
+from mixformer.files.zip_damage import ZIP_DAMAGE
 
 _TEXTS = (".xml", ".json", ".jsonl", ".csv", ".txt", ".yaml", ".ini")  # pictures are left in the zip file
 _MOST_BYTES, _MOST_FILES = 2**30, 10**6
@@ -40,9 +39,12 @@ def unzipped(source: Path) -> Iterator[Path]:
                     archive.extract(each, folder)  # which keeps every name below the folder
         except DataError:
             raise
-        except (OSError, zipfile.BadZipFile, zlib.error, struct.error, ValueError, RuntimeError, EOFError) as error:
+        except ZIP_DAMAGE as error:
             raise DataError(f"cannot unzip {source}: {error}; give another file") from error
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except DataError as error:  # the temporary folder is gone when somebody reads this
+            raise DataError(str(error).replace(folder, str(source))) from error
 
 
 def format_of_zip(source: Path) -> str:
@@ -50,7 +52,7 @@ def format_of_zip(source: Path) -> str:
     try:
         with zipfile.ZipFile(source) as archive:
             names = [PurePosixPath(name) for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except ZIP_DAMAGE as error:
         raise DataError(f"{source.name} is no zip file that can be read: {error}") from error
     if any(name.name == "gt.txt" for name in names):
         raise DataError(

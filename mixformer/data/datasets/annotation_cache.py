@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,11 @@ import numpy as np
 from mixformer.data.storage import Storage, describe_key
 from mixformer.errors import DataError
 from mixformer.files import arrays_writer, write_files
+from mixformer.files.zip_damage import ZIP_DAMAGE
 
 log = logging.getLogger(__name__)
 
 Index = dict[str, Any]
-_DAMAGED = OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, LookupError, NotImplementedError
 
 
 def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[[], Index]) -> Index:
@@ -32,7 +30,7 @@ def cached_index(storage: Storage, key: str, cache: Path | None, make: Callable[
         try:
             with np.load(kept, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except _DAMAGED as error:
+        except ZIP_DAMAGE as error:
             log.warning("%s cannot be read (%s) and is made again", kept, error)
     index = make()
     if kept:
