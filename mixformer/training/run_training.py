@@ -169,6 +169,13 @@ def _take(weights: ModelWeights, model: MixFormer, recipe: Recipe) -> None:
             f"the network in {recipe.init_from} differs from the recipe's in {fields}. Set `model` and "
             f"`model_overrides` of the recipe to match, or {advice}"
         )
+    if theirs["elimination"] and not ours["elimination"]:
+        log.warning(
+            "%s leaves search tokens out, and the network of this recipe does not; to keep that, set "
+            "model_overrides.elimination=%s",
+            recipe.init_from,
+            json.dumps(theirs["elimination"], separators=(",", ":")),
+        )
     # 2. Load all entries that fit. The others keep their random values, and the warning names them.
     state = model.state_dict()
     other = ("box_head.",) if "head" in differing else ()  # layers of another head may have fitting shapes by chance

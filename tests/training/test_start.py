@@ -44,6 +44,17 @@ def test_a_start_of_the_same_network_is_taken_whole(start, caplog):
     assert not caplog.records
 
 
+def test_search_tokens_that_come_back_are_a_warning(start, caplog):
+    """A recipe of the included model's name made a slower network of the included weights, without a word."""
+    save_model(build_model(other(elimination=[[0, 9]]).network()), "fewer")
+    assert start_model(START.replace(init_from="fewer")).config.elimination == ()
+    assert "fewer leaves search tokens out" in caplog.text
+    assert "model_overrides.elimination=[[0,9]]" in caplog.text
+    caplog.clear()
+    start_model(other(elimination=[[0, 9]]).replace(init_from="fewer"))
+    assert not caplog.records
+
+
 def test_heads_of_another_form_start_anew_and_are_named(start, caplog):
     def taken(plan):
         """Keys with the start's values; what was logged."""
