@@ -137,6 +137,20 @@ def test_project_and_export_have_places_of_their_own(form, out, project, said, t
     assert [path.name for path in Path().iterdir()] == ["keys.csv"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--quiet track a.mp4 --box 1 2 3 4", "--quiet goes behind the command: mixformer track ... --quiet"),
+        ("data --overwrite import coco x y", "mixformer data import ... --overwrite"),
+        ("data --pictures=yes export yolo a b", "mixformer data export ... --pictures"),
+    ],
+)
+def test_options_before_the_command_are_explained(capsys, words, said):
+    with pytest.raises(SystemExit):
+        main(words.split())
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_options_after_two_dashes_are_explained(capsys):
     with pytest.raises(SystemExit):
         main(["track", "--", "-clip.mp4", "--box", "1", "2", "3", "4"])

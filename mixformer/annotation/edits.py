@@ -150,11 +150,8 @@ def set_key(
     check_project(project)
     target = project.target(id)
     key = check_key(KeyBox(frame, box, occluded), project.video)  # type: ignore[arg-type]
-    before = target.key_at(key.frame)
     keys = sorted([each for each in target.keys if each.frame != key.frame] + [key], key=lambda each: each.frame)
-    same = before is not None and before.box == key.box
-    new = replace(target, keys=tuple(keys))
-    return project.with_target(new if same else _without_stale(new, key.frame))
+    return project.with_target(with_keys(target, tuple(keys)))
 
 
 def mark_absent(project: AnnotationProject, id: int, frame: int) -> AnnotationProject:
@@ -182,8 +179,7 @@ def remove_key(project: AnnotationProject, id: int, frame: int) -> AnnotationPro
     target = project.target(id)
     if target.key_at(frame) is None:
         raise ConfigError(f"target {id} has no key box in frame {frame!r:.40}")
-    new = replace(target, keys=tuple(key for key in target.keys if key.frame != frame))
-    return project.with_target(_without_stale(new, frame))
+    return project.with_target(with_keys(target, tuple(key for key in target.keys if key.frame != frame)))
 
 
 def set_tracked(
@@ -267,18 +263,28 @@ def _are_beside_keys(target: AnnotatedTarget, frames: NDArray[np.int64]) -> NDAr
     return free
 
 
-def _without_stale(target: AnnotatedTarget, frame: int) -> AnnotatedTarget:
-    """Drop the tracked boxes that do not follow from the nearest key boxes any more, after a change in `frame`."""
-    before, after = target.key_before(frame), target.key_after(frame)
-    rows = target.tracked
-    first = -1 if before is None else before.frame
-    last = np.iinfo(np.int64).max if after is None else after.frame
-    ahead = (rows.frames > first) & (rows.frames < frame) & (rows.ways != WAYS.index("forward"))
-    behind = (rows.frames > frame) & (rows.frames < last) & (rows.ways != WAYS.index("backward"))
-    back = target.unjoined
-    across = (back.frames > first) & (back.frames < frame)
+def with_keys(target: AnnotatedTarget, keys: tuple[KeyBox, ...]) -> AnnotatedTarget:
+    """Give a target other key boxes, and drop the tracked boxes that do not follow from the nearest ones any more."""
+    places = {(key.frame, key.box): place for place, key in enumerate(keys)}
+    same = np.array([-1, *(places.get((key.frame, key.box), -2) for key in target.keys), len(keys)])  # -2: gone
+    old, new = (np.array([key.frame for key in each], np.int64) for each in (target.keys, keys))
+
+    def is_before_same(rows: TrackedRows) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = same[np.searchsorted(old, rows.frames)] == np.searchsorted(new, rows.frames) - 1
+        return found
+
+    def is_after_same(rows: TrackedRows) -> NDArray[np.bool_]:
+        places = np.searchsorted(old, rows.frames, side="right") + 1
+        found: NDArray[np.bool_] = same[places] == np.searchsorted(new, rows.frames, side="right")
+        return found
+
+    rows, back = target.tracked, target.unjoined
+    holds = (is_before_same(rows) | (rows.ways == WAYS.index("backward"))) & (
+        is_after_same(rows) | (rows.ways == WAYS.index("forward"))
+    )
+    changed = replace(target, keys=keys)
     return replace(
-        target,
-        tracked=beside_keys(target, rows.only(~(ahead | behind))),
-        unjoined=beside_keys(target, back.only(~across)),
+        changed,
+        tracked=beside_keys(changed, rows.only(holds)),
+        unjoined=beside_keys(changed, back.only(is_after_same(back))),
     )

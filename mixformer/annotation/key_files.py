@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mixformer.annotation.edits import add_target, remove_key, set_key
+from mixformer.annotation.edits import add_target, with_keys
 from mixformer.annotation.project import AnnotatedVideo, AnnotationProject, KeyBox
 from mixformer.annotation.project_checks import check_key
 from mixformer.errors import BoxError, first_few, shown
@@ -85,13 +85,8 @@ def tracked_before(project: AnnotationProject, old: AnnotationProject) -> Annota
         if not any(each.id == target.id for each in old.targets):
             continue
         known = old.target(target.id)
-        for key in known.keys:
-            if target.key_at(key.frame) is None:
-                old = remove_key(old, target.id, key.frame)
-        for key in target.keys:
-            if known.key_at(key.frame) != key:
-                old = set_key(old, target.id, key.frame, key.box, key.occluded)
-        project = project.with_target(replace(old.target(target.id), label=target.label or known.label))
+        held = with_keys(known, target.keys)
+        project = project.with_target(replace(held, label=target.label or known.label))
     return project
 
 

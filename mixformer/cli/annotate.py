@@ -144,7 +144,12 @@ def _keyed(options: Namespace, video: AnnotatedVideo) -> AnnotationProject:
         if same != (video.width, video.height, video.frame_count):
             raise ConfigError(f"{keys} is a project of another video than {options.source}")
         if other := is_other_video(project.video, options.source):
-            log.warning("%s is of another file than %s; your boxes count, and all is tracked again", keys, video.path)
+            log.warning(
+                "%s is of another file than %s; your boxes count, and all is tracked again. Give the video that was "
+                "annotated to keep what is tracked",
+                keys,
+                options.source,
+            )
         project, before = replace(project, video=video), keys
         for target in project.targets:
             project = clear_tracked(project, target.id) if options.again or other else project

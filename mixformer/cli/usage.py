@@ -25,10 +25,11 @@ class Parser(ArgumentParser):
     """Explains an error in a command line in plain words, and ends with exit code 2."""
 
     _deepest: ArgumentParser | None = None  # the parser of the last command that was read
+    _words: Sequence[str] = ()  # of the whole command line
 
     def parse_args(self, *words: Any, **options: Any) -> Any:
         """Read a command line, or the words of a command in it."""
-        Parser._deepest = self
+        Parser._deepest, Parser._words = self, (words or [None])[0] or sys.argv[1:]
         try:
             return super().parse_args(*words, **options)
         except (OverflowError, RecursionError) as error:  # of numbers and lists that Python itself cannot hold
@@ -100,6 +101,8 @@ def _no_option(word: str, parser: ArgumentParser) -> str:
     if flag in _GENERAL:
         return f"{flag} goes before the command: mixformer {flag} {parser.prog.split()[-1]} ..."
     known = [option for action in parser._actions for option in action.option_strings]
+    if flag in known and "--" not in Parser._words:
+        return f"{flag} goes behind the command: {parser.prog.replace(' [options]', '')} ... {flag}"
     if flag in known:
         return f"{flag} comes after --, behind which nothing is an option; put it before that"
     return f"there is no option {flag}{did_you_mean(flag, [*known, *_GENERAL])}"

@@ -68,7 +68,7 @@ def _bytes_of(path: Path, limit: int) -> bytes:
     with _open(path) as file:
         head = file.peek(1024)[:1024]
         data = head if b"\0" in head else file.read(limit + 1)
-    if _pipes is not None and mark is not None:
+    if _pipes is not None and mark is not None and len(data) <= limit:  # not what is cut
         _pipes[mark] = data
     return data
 

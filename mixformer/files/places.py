@@ -29,7 +29,7 @@ def require_apart(path: Path, inputs: Iterable[object]) -> None:
         return
     for source in (Path(str(each)) for each in inputs):
         if _same(path, source):
-            raise OutputError(f"{path} is the source itself; give the result another name")
+            raise OutputError(f"{path} is read here, or is the source itself; give the result another name")
         if any(_same(place, source) for place in own_places(path)):
             raise OutputError(f"{path} is written as {source} until it is whole; give the result another name")
         if path.is_dir() and real_path(path) in (where := real_path(source)).parents:

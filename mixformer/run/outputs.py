@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -114,9 +115,9 @@ def output_paths(outputs: Outputs) -> dict[str, Path]:
         raise ConfigError(f'outputs are paths by format, such as {{"json": "boxes.jsonl"}}, not {shown(outputs)}')
     require_formats(outputs)
     for name, path in outputs.items():
-        if not isinstance(path, str | Path) or not str(path):
+        if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or not os.fspath(path):
             raise ConfigError(f"the result {name} is written to a path, not to {shown(path, 60)}")
-    return {name: Path(path) for name, path in outputs.items()}
+    return {name: Path(os.fspath(path)) for name, path in outputs.items()}
 
 
 class VideoOutput:

@@ -147,7 +147,7 @@ def run_ablation(
         >>> [row.label for row in result.table.rows][-1]
         'prediction tokens'
     """
-    require_few_seeds(seeds)
+    require_few_seeds(len(seeds))
     table = _with_rows(ablation(key), rows)
     wanted = _with_only(table, only)
     shop = replace(

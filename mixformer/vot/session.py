@@ -127,7 +127,7 @@ def load_refiner(name: str) -> MaskRefiner | TargetRefiner:
         raise
     except (Exception, SystemExit) as error:  # a module of somebody else may raise anything
         raise ConfigError(
-            f"no mask refiner {name!r}: {type(error).__name__} {error}; give {GRABCUT!r} or module:factory, with the "
+            f"no mask refiner {name!r}: {type(error).__name__}: {error}; give {GRABCUT!r} or module:factory, with the "
             "module on PYTHONPATH"
         ) from error
     if not (callable(refiner) or callable(getattr(refiner, "start", None))):

@@ -16,7 +16,7 @@ from mixformer.imaging.notebook_parts import html_table
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-_MODEL_FILES = ("*.safetensors", "*.onnx", "*.xml", "*.bin")
+_MODEL_FILES = ("*.safetensors", "*.onnx")
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _ZOOS = {"mixformerv2": "https://github.com/MCG-NJU/MixFormerV2", "mix": "https://github.com/MCG-NJU/MixFormer"}
@@ -146,7 +146,9 @@ def files_of_model(name_or_path: str | Path) -> list[Path]:
     path = Path(name_or_path)
     kind = path_kind(path)
     if kind == "folder" and path_kind(path / CONFIG_FILE):
-        return [path / CONFIG_FILE, *(file for pattern in _MODEL_FILES for file in path.glob(pattern))]
+        graphs = [(file, file.with_suffix(".bin")) for file in path.glob("*.xml")]  # of OpenVINO, two files each
+        pairs = [file for both in graphs if both[1].is_file() for file in both]
+        return [path / CONFIG_FILE, *(file for pattern in _MODEL_FILES for file in path.glob(pattern)), *pairs]
     return [path] if kind == "file" else []
 
 

@@ -82,6 +82,7 @@ def convert(
         raise ConfigError(f"files for {to} are float32; leave out the precision {precision!r}, or convert to mixformer")
     out = Path(out)
     if to == "mixformer":
+        require_apart(out / CONFIG_FILE, files_of_model(source))
         with claimed_folder(out, CONFIG_FILE, "model folder", overwrite):
             weights = load_weights(source, overrides=overrides)
             folder = save_weights(weights, out, precision=precision)

@@ -163,7 +163,7 @@ def _dense_keys(track: FileTrack, video: AnnotatedVideo) -> list[KeyBox]:
     return keys
 
 
-def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] = ()) -> list[FileTrack]:
+def linked(frames: Mapping[int, list[tuple[str, Box]]], source: Path, classes: Sequence[str] = ()) -> list[FileTrack]:
     """Make tracks of boxes without ids: each continues the box of its class in the last frame that it overlaps most.
 
     Tracks are numbered as they begin, or in the order of all `classes`.
@@ -173,9 +173,11 @@ def linked(frames: Mapping[int, list[tuple[str, Box]]], classes: Sequence[str] =
     before = -1
     for frame, things in sorted(frames.items()):
         open_ones, before = open_ones if frame == before + 1 else [], frame
-        if len(things) > _MOST_LINKED:
+        most, full = max((len(things), frame), (len(open_ones), frame - 1))
+        if open_ones and most > _MOST_LINKED:
             raise DataError(
-                f"frame {frame} holds {len(things)} boxes, and {_MOST_LINKED} can be told apart; leave some out"
+                f"{source}: frame {full} holds {most} boxes without ids, and {_MOST_LINKED} can be told apart; leave "
+                "some out"
             )
         left = set(range(len(things)))
         last = [(number, tracks[number][0], tracks[number][1][frame - 1]) for number in open_ones]

@@ -85,7 +85,7 @@ def read_voc_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
             facts.setdefault(id, (label, attributes))
             partly[id] |= {frame} if occluded else set()
     tracks = [FileTrack(id, found, *facts[id], frozenset(partly[id])) for id, found in sorted(boxes.items())]
-    tracks += [replace(track, id=track.id + max(boxes, default=0)) for track in linked(loose)]
+    tracks += [replace(track, id=track.id + max(boxes, default=0)) for track in linked(loose, source)]
     return project_of_tracks(tracks, video, source)
 
 

@@ -53,7 +53,7 @@ def read_yolo_project(source: Path, video: AnnotatedVideo) -> AnnotationProject:
         frames[frame_of(file)] += [_thing(line, names, video, file) for line in lines]
     if not files:
         raise DataError(f"{source} holds no labels/*.txt")
-    return project_of_tracks(linked(frames, list(names.values())), video, source)
+    return project_of_tracks(linked(frames, source, list(names.values())), video, source)
 
 
 def _thing(line: str, names: dict[int, str], video: AnnotatedVideo, file: Path) -> tuple[str, Box]:
