@@ -29,6 +29,7 @@ from mixformer.files import parse_json
 from mixformer.run import check_outputs
 from mixformer.video.demo import DEMO_BOX, DEMO_CLIP
 from mixformer.vot.session import load_refiner
+from mixformer.weights.catalog import files_of_model
 
 BOXES = "frame,id,x,y,w,h\n" + "".join(f"{frame},1,10,20,{30 + frame},40\n" for frame in range(20))
 
@@ -215,6 +216,33 @@ def test_no_result_takes_the_place_of_the_model(words, file, tmp_path, tiny_mode
     assert main([*words, f"tiny/{file}", *model, "--overwrite"]) == 4
     assert "is the source itself" in capsys.readouterr().err
     assert Path("tiny", file).read_bytes() == before
+
+
+def test_no_model_is_converted_over_itself(tmp_path, tiny_model, monkeypatch):
+    """Its weights of full precision were gone, and graphs of them stayed."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_model, "tiny")
+    before = Path("tiny", "model.safetensors").read_bytes()
+    assert main(["convert", "tiny", "--out", "tiny", "--overwrite", "--precision", "float16"]) == 4
+    assert Path("tiny", "model.safetensors").read_bytes() == before
+
+
+def test_a_result_beside_the_model_can_be_written_again(tmp_path, tiny_model):
+    """Any XML there was taken for a graph of OpenVINO, which has a BIN file of its name."""
+    folder = shutil.copytree(tiny_model, tmp_path / "tiny")
+    for name in ("annotations.xml", "locate.xml", "locate.bin"):
+        (folder / name).touch()
+    assert folder / "annotations.xml" not in files_of_model(folder)
+    assert {folder / "locate.xml", folder / "locate.bin"} <= set(files_of_model(folder))
+
+
+def test_any_path_is_one_of_a_result(tmp_path):
+    class Place:
+        def __fspath__(self):
+            return str(tmp_path / "boxes.jsonl")
+
+    track_video(DEMO_CLIP, DEMO_BOX, {"json": Place()}, stop=2)
+    assert (tmp_path / "boxes.jsonl").is_file()
 
 
 def test_no_submission_takes_the_place_of_a_result(tmp_path, capsys):
