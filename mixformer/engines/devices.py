@@ -76,6 +76,16 @@ def has_bfloat16(device: str) -> bool:
     return device != "cpu" or any("bf16" in name for name in cpu_instructions())
 
 
+def hides_amx() -> bool:
+    """Tell whether an Intel processor that has AMX does not offer it, as in some virtual machines.
+
+    There OpenVINO's bfloat16 takes 1.5 times as long as float32 (docs/notes/speed.md). The instructions that came with
+    AMX are those for 16-bit floating-point numbers.
+    """
+    there = cpu_instructions()
+    return "Intel" in processor() and "avx512_fp16" in there and "amx_bf16" not in there
+
+
 def usable_cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

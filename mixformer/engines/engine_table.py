@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixformer.configs.runtime import Runtime
-from mixformer.engines.devices import may_have_gpu, torch_device
+from mixformer.engines.devices import hides_amx, may_have_gpu, torch_device
 from mixformer.engines.engine_spec import Engine, EngineChoice, EngineSpec
 from mixformer.engines.own_process import require_own_process
 from mixformer.errors import ConfigError
@@ -82,7 +82,7 @@ def _settle_openvino(folder: ModelFolder | None, runtime: Runtime) -> tuple[str,
         )
     there = openvino_precisions()
     if wanted == "auto":
-        return "cpu", "bfloat16" if "bfloat16" in there else "float32"
+        return "cpu", "bfloat16" if "bfloat16" in there and not hides_amx() else "float32"
     if wanted == "int8" and folder.precision != "int8":
         raise ConfigError(
             f"int8 needs weights stored in 8 bits, but those of {folder.path} are in {folder.precision}; export the "

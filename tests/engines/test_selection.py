@@ -29,6 +29,7 @@ def machine(monkeypatch):
     def make(packages, precisions=("float32",), gpu=None):
         monkeypatch.setattr("mixformer.engines.engine_spec.installed", lambda package: package in packages)
         monkeypatch.setattr(f"{TABLE}.openvino_precisions", lambda: precisions)
+        monkeypatch.setattr(f"{TABLE}.hides_amx", lambda: False)
         monkeypatch.setattr(f"{DEVICES}.may_have_gpu", lambda: gpu is not None)
         monkeypatch.setattr(f"{TABLE}.may_have_gpu", lambda: gpu is not None)
         monkeypatch.setattr(
@@ -243,3 +244,20 @@ def test_an_engine_is_one_entry_of_the_table(still, tiny_model, capsys):
     main(["info"])
     assert "still" in capsys.readouterr().out
     assert select_engine(DEFAULT_MODEL).engine != "still"
+
+
+@pytest.mark.parametrize(
+    ("name", "instructions", "expected"),
+    [
+        ("Intel(R) Xeon(R) Processor", ("avx512_bf16", "avx512_fp16"), "float32"),  # AMX is hidden
+        ("Intel(R) Xeon(R) Processor", ("avx512_bf16", "avx512_fp16", "amx_bf16"), "bfloat16"),
+        ("Intel(R) Xeon(R) Platinum 8380H", ("avx512_bf16",), "bfloat16"),  # before AMX
+        ("AMD EPYC", ("avx512_bf16", "avx512_fp16"), "bfloat16"),
+    ],
+)
+def test_auto_avoids_bfloat16_where_amx_is_hidden(monkeypatch, name, instructions, expected):
+    monkeypatch.setattr(f"{TABLE}.openvino_precisions", lambda: ("float32", "bfloat16"))
+    monkeypatch.setattr(f"{DEVICES}.processor", lambda: name)
+    monkeypatch.setattr(f"{DEVICES}.cpu_instructions", lambda: instructions)
+    assert select_engine(DEFAULT_MODEL, Runtime(engine="openvino")).precision == expected
+    assert select_engine(DEFAULT_MODEL, Runtime(engine="openvino", precision="bfloat16")).precision == "bfloat16"
