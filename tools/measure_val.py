@@ -25,8 +25,9 @@ from mixformer.cli.bars import TaskBars
 from mixformer.configs.variants import DEFAULT_MODEL
 from mixformer.data import VideoSequence
 from mixformer.data.annotated_folders import read_sequences
-from mixformer.evaluation import make_tables, track_and_measure
+from mixformer.evaluation import EvaluationResult, make_tables
 from mixformer.evaluation.report.tables import to_markdown, to_terminal
+from mixformer.files import write_text
 from mixformer.weights.tracker_settings import load_tracker_config
 
 _MOVED = 0.02  # largest change of a first box, in its width and height
@@ -40,52 +41,57 @@ def main() -> None:
         device="cpu", engine=options.engine, precision=options.precision, threads=options.threads
     )
     tracker = mixformer.Tracker(options.model, config, runtime=runtime)
-    only = [name for name in options.sequences.split(",") if name]
+    results = [measured(tracker, moved_start(sequences, start), options) for start in range(options.starts)]
     if options.starts > 1:
-        several_starts(tracker, [each for each in sequences if not only or each.name in only], options)
+        show_spread([100 * result.summary["auc"] for result in results], options.json)
         return
-    with tempfile.TemporaryDirectory() as out, TaskBars(None, quiet=False) as bars:
-        result = mixformer.evaluate(
-            tracker,
-            sequences,
-            only=only,
-            convention="pytracking",
-            name=options.precision,
-            out=out,
-            progress=bars.listen,
-        )
-    tables = make_tables(result.comparisons["pytracking"])
+    tables = make_tables(results[0].comparisons["pytracking"])
     for name in ("sequences", "overall"):
         if options.markdown:
             print(to_markdown(tables[name]))
         else:
             to_terminal(tables[name], Console())
     if options.json:
-        result.save(options.json)
+        results[0].save(options.json)
 
 
-def several_starts(tracker: mixformer.Tracker, sequences: list[VideoSequence], options: argparse.Namespace) -> None:
-    """Track from several first boxes; print and write the AUC (in %) of each, their mean and standard deviation."""
-    found = []
-    for start in range(options.starts):
-        moved = [moved_start(sequence, start) for sequence in sequences]
-        auc = 100 * track_and_measure(tracker, moved, "pytracking")["auc"]
-        found.append(round(auc, 1))
-        print(f"start {start}: AUC {auc:.1f}", flush=True)
+def measured(
+    tracker: mixformer.Tracker, sequences: list[VideoSequence], options: argparse.Namespace
+) -> EvaluationResult:
+    """Track and measure the sequences once."""
+    with tempfile.TemporaryDirectory() as out, TaskBars(None, quiet=False) as bars:
+        return mixformer.evaluate(
+            tracker,
+            sequences,
+            only=[name for name in options.sequences.split(",") if name],
+            convention="pytracking",
+            name=options.precision,
+            out=out,
+            progress=bars.listen,
+        )
+
+
+def show_spread(found: list[float], file: Path | None) -> None:
+    """Print, and write, the AUC (in %) of each pass, their mean and standard deviation."""
     mean, spread = statistics.mean(found), statistics.stdev(found)
-    print(f"{options.starts} starts, {len(sequences)} sequences: mean AUC {mean:.1f}, one pass ± {spread:.1f}")
-    if options.json:
-        numbers = {"auc": found, "mean": round(mean, 2), "deviation": round(spread, 2)}
-        options.json.write_text(json.dumps(numbers) + "\n")
+    print(f"AUC of each start: {', '.join(f'{auc:.1f}' for auc in found)}")
+    print(f"mean AUC {mean:.1f}, one pass ± {spread:.1f}")
+    if file:
+        numbers = {"auc": [round(auc, 1) for auc in found], "mean": round(mean, 2), "deviation": round(spread, 2)}
+        write_text(file, json.dumps(numbers) + "\n")
 
 
-def moved_start(sequence: VideoSequence, start: int) -> VideoSequence:
-    """Return the sequence with another first box; start 0 has the annotated one."""
-    random, boxes = np.random.default_rng(start), sequence.boxes.copy()
-    sides = sequence.boxes[0, 2:]
-    boxes[0, :2] += (start > 0) * random.uniform(-_MOVED, _MOVED, 2) * sides
-    boxes[0, 2:] *= 1 + (start > 0) * random.uniform(-_MOVED, _MOVED, 2)
-    return replace(sequence, boxes=boxes)
+def moved_start(sequences: list[VideoSequence], start: int) -> list[VideoSequence]:
+    """Return the sequences with other first boxes; start 0 has the annotated ones."""
+    if start == 0:
+        return sequences
+    moved = []
+    for sequence in sequences:
+        random, boxes = np.random.default_rng(start), sequence.boxes.copy()
+        boxes[0, :2] += random.uniform(-_MOVED, _MOVED, 2) * boxes[0, 2:]
+        boxes[0, 2:] *= 1 + random.uniform(-_MOVED, _MOVED, 2)
+        moved.append(replace(sequence, boxes=boxes))
+    return moved
 
 
 def parse() -> argparse.Namespace:
@@ -101,7 +107,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=1, help="passes, each from another first box")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.starts < 1:
+        parser.error("--starts must be at least 1")
+    return options
 
 
 if __name__ == "__main__":

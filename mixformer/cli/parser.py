@@ -95,7 +95,7 @@ def add_runtime(parser: Any, threads: int | None = None) -> None:
     engine = f"what runs the network: auto (the fastest engine available), {engines}. See docs/engines.md"
     precision = (
         "float32, bfloat16 (about twice as fast on processors that have it: see mixformer info), float16, int8 "
-        "(OpenVINO), or auto (bfloat16 on a GPU, and in OpenVINO on a processor that has it; else float32)"
+        "(OpenVINO), or auto (bfloat16 on a GPU, and in OpenVINO on a processor where it is faster; else float32)"
     )
     shown = "the engine's own number" if threads is None else threads
     add_option(parser, "--engine", str, engine, "auto")

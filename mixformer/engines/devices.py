@@ -83,7 +83,7 @@ def hides_amx() -> bool:
     AMX are those for 16-bit floating-point numbers.
     """
     there = cpu_instructions()
-    return "Intel" in processor() and "avx512_fp16" in there and "amx_bf16" not in there
+    return "avx512_fp16" in there and "amx_bf16" not in there and "Intel" in processor()
 
 
 def usable_cores() -> int:
